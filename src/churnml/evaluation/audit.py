@@ -19,6 +19,7 @@ from churnml.evaluation.totals import totals_of_today
 from churnml.features.spec import FeatureSet
 from churnml.language import Argument, Quantity, Several, Text
 from churnml.metrics.predictions import roc_auc
+from churnml.parallel import both
 from churnml.snapshots.splits import Split
 from churnml.tables import TABLES, Tables
 
@@ -69,21 +70,31 @@ def audit(
     rows = frame[frame["churned"].notna()]
     if rows.empty:
         return [not_applicable(code, "no_label") for code in CHECKS]
-    return [
-        _implausible(rows, feature_set),
-        _cut_off(frame, feature_set, recompute),
-        _filled(rows, feature_set),
-        _decided(rows, feature_set),
-        _same_rows(rows, feature_set, splits),
-        _overlap(splits, label),
-        drift(rows, splits),
-        jump(rows),
-        survivors(rows),
-        _undated(rows, feature_set, tables),
-        _hindsight(rows, feature_set, label),
-        _departure(rows, label, tables),
-        _missing_otherwise(frame, rows, feature_set, recompute, tables),
-    ]
+
+    def of_tables() -> list[Finding]:
+        return [
+            _cut_off(frame, feature_set, recompute),
+            _undated(rows, feature_set, tables),
+            _departure(rows, label, tables),
+            _missing_otherwise(frame, rows, feature_set, recompute, tables),
+        ]
+
+    def of_rows() -> list[Finding]:
+        return [
+            _implausible(rows, feature_set),
+            _filled(rows, feature_set),
+            _decided(rows, feature_set),
+            _same_rows(rows, feature_set, splits),
+            _overlap(splits, label),
+            drift(rows, splits),
+            jump(rows),
+            survivors(rows),
+            _hindsight(rows, feature_set, label),
+        ]
+
+    # A connection serves the thread that it is used on: what asks the tables stays on this one.
+    by_code = {finding.code: finding for part in both(of_tables, of_rows) for finding in part}
+    return [by_code[code] for code in CHECKS]
 
 
 def leaks(findings: Sequence[Finding]) -> list[Finding]:

@@ -329,8 +329,8 @@ def backtest(
         oldest = oldest or pair
         old = part[["account_id", "churned", "p_model", "p_logistic"]].copy()
         old["days"] = (part["as_of"] - splits[0].train[-1]).dt.days
-        for column, first in zip(("p_old", "p_old_logistic"), oldest, strict=True):
-            old[column] = first.probability_of(test)
+        for column, now, first in zip(("p_old", "p_old_logistic"), ("p_model", "p_logistic"), oldest, strict=True):
+            old[column] = part[now] if oldest is pair else first.probability_of(test)
         stale.append(old)
         give_back()
     tested = Backtest(

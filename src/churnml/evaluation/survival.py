@@ -18,7 +18,7 @@ from churnml.config import LearningConfig
 from churnml.evaluation.simple_curves import beta_geometric, cox, kaplan_meier, kaplan_meier_by_recency
 from churnml.features.spec import FeatureSet
 from churnml.language import Quantity, Text
-from churnml.memory import give_back
+from churnml.memory import release
 from churnml.metrics.intervals import Interval, clustered_bootstrap, paired_gain
 from churnml.metrics.predictions import log_loss, roc_auc
 from churnml.metrics.within_date import log_loss_gain
@@ -121,7 +121,7 @@ def judge_survival(frame: pd.DataFrame, features: FeatureSet, learning: Learning
         Predictions of the horizon model's backtest: ``account_id, as_of, fold, churned, p_model``.
     """
     far, foreseen = far_test(frame, features, learning)
-    give_back()
+    release()
     near = near_test(frame, features, learning, tested)
     role = SurvivalRole.SERVES if far.below_all else SurvivalRole.REFUSED
     best = min((name for name in far.brier if name != "hazard"), key=lambda name: far.brier[name])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -13,6 +14,7 @@ from churnml.language import Argument, Quantity, Text, words
 from churnml.metrics.intervals import Interval, clustered_bootstrap, paired_gain
 from churnml.metrics.predictions import log_loss, roc_auc
 from churnml.metrics.within_date import Estimate, aligned_gain, aligned_log_loss, concordance
+from churnml.parallel import side_by_side
 from churnml.training.publication import Publication
 
 __all__ = ["Candidate", "Gains", "Standing", "Verdict", "VerdictReport", "judge", "named"]
@@ -203,26 +205,30 @@ def judge(
     rules = [name for name in baselines if name not in learned]
     if len(np.unique(outcome)) < 2:
         return Verdict(Publication.RULES_ONLY, Text.of("verdict-one_outcome"), _first(rules))
-    candidates = {
-        name: Candidate(
+
+    def candidate(name: str) -> Candidate:
+        p = scores[name]
+        return Candidate(
             concordance=concordance(outcome, p, groups, dates),
             gain=aligned_gain(outcome, p, np.full(len(p), _CHANCE), groups, dates),
             aligned_log_loss=aligned_log_loss(outcome, p, dates) or 0.0,
             log_loss=log_loss(outcome, p) or 0.0,
             learned=name not in rules,
         )
-        for name, p in scores.items()
-    }
-    draws = clustered_bootstrap(groups, _REPEATS, seed)
-    gains = {
-        name: Gains(
+
+    def gains_over(name: str) -> Gains:
+        p = scores[name]
+        return Gains(
             aligned_log_loss=aligned_gain(outcome, scores["model"], p, groups, dates),
             roc_auc=paired_gain(roc_auc, outcome, scores["model"], p, draws),
             log_loss=-paired_gain(log_loss, outcome, scores["model"], p, draws),
         )
-        for name, p in scores.items()
-        if name != "model"
-    }
+
+    draws = clustered_bootstrap(groups, _REPEATS, seed)
+    rivals = [name for name in scores if name != "model"]
+    judged = side_by_side([partial(candidate, name) for name in scores])
+    candidates = dict(zip(scores, judged, strict=True))
+    gains = dict(zip(rivals, side_by_side([partial(gains_over, name) for name in rivals]), strict=True))
     if not rules:
         return Verdict(Publication.RULES_ONLY, Text.of("verdict-no_rule"), "base_rate", gains, candidates)
     over_rules = {

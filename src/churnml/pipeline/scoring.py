@@ -90,13 +90,13 @@ def score(
             _give_back(tables, config)
         with memory.held():
             judged = champion.judge(now)
-        memory.give_back()
+        memory.release()
     table, beside = judged.table(), list[Beside]()
     if churn:
         with stages("history"), Store(config.store_url) as store:
             with memory.held():
                 backfill(config, champion, past, store)
-            memory.give_back()
+            memory.release()
             table, moved = _with_history(config, tables, champion, now, before, table, store)
             table = with_background(tables, now, table.assign(why=None))
             beside = [moved, happened(config, tables, as_of)]
@@ -116,7 +116,7 @@ def score(
                 explained = explain_accounts(config, champion, now, judged, before, order, beside, reasons)
             documents = explained.documents
             del before, beside
-            memory.give_back()
+            memory.release()
         with stages("publish"), memory.held():
             write_scores(scores, champion, config.hash, table, explained, scored_at)
             mark.write_text(json.dumps({"as_of": as_of.isoformat(), "scored_at": scored_at.isoformat()}) + "\n")

@@ -101,17 +101,17 @@ def train(
     leak = leak_reason(findings) if promote_because is None else None
     with stages("backtest", steps=len(folds) * (1 + len(config.label.further_horizons_days))):
         tested = _backtest(settings, prepared, folds, findings, stages)
-        memory.give_back()
+        memory.release()
     with stages("fit"):
         fitted = _fit(config, settings, prepared, tested, tuning, leak)
-        memory.give_back()
+        memory.release()
     with stages("curves"):
         curves = learn_survival(config, prepared, tested.main.predictions)
-        memory.give_back()
+        memory.release()
     with stages("track"):
         bundle = _bundle(config, prepared, fitted, tested, curves)
         tracked = _track(config, prepared, bundle, tested, tuning)
-        memory.give_back()
+        memory.release()
     with stages("gate"):
         decision = keep_or_promote(
             config, bundle, tested.main.predictions, prepared.loaded.tables, because=promote_because, leak=leak

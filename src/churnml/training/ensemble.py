@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -167,12 +168,14 @@ def fit_ensemble(
         parts |= {"penalty": linear.penalty, "trust": sum(one.trust * share for one, share in chosen.strengths)}
     facts = chosen.facts.model_copy(update=parts)
     whole = Ensemble(trees, linear if weight > 0.0 else None, weight, Calibrator("none"), facts, judged=chosen.scores)
-    whole = _calibrated(whole, chosen.scores, X, y, folds, recipe, timeline, weights)
+    calibrated = partial(_calibrated, X=X, y=y, folds=folds, recipe=recipe, timeline=timeline, weights=weights)
     if recipe.kind != "blend" or chosen.linear_scores is None:
-        return whole
+        return calibrated(whole, chosen.scores)
     alone = EnsembleFacts(penalty=parts["penalty"], trust=parts["trust"], linear_weight=1.0)
     rival = Ensemble(None, linear, 1.0, Calibrator("none"), alone)
-    return replace(whole, logistic=_calibrated(rival, chosen.linear_scores, X, y, folds, recipe, timeline, weights))
+    with one_blas_thread():
+        whole, rival = both(partial(calibrated, whole, chosen.scores), partial(calibrated, rival, chosen.linear_scores))
+    return replace(whole, logistic=rival)
 
 
 def _calibrated(

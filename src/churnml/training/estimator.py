@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -53,8 +54,8 @@ class Plan:
     timeline : Timeline or None
         When the rows are, where the folds are cut by date.
     weights : array of shape (n,) or None
-    left_out : list of InnerFold
-        Accounts that judge the number of trees and the blend, where the folds are cut by date and accounts are known.
+    leaving_out : callable
+        Cuts what `left_out` returns.
     """
 
     matrix: Array
@@ -63,7 +64,15 @@ class Plan:
     recipe: Recipe
     timeline: Timeline | None = None
     weights: Array | None = None
-    left_out: Sequence[InnerFold] = ()
+    leaving_out: Callable[[], Sequence[InnerFold]] = tuple
+
+    @cached_property
+    def left_out(self) -> Sequence[InnerFold]:
+        """Accounts that judge the number of trees and the blend, where folds are cut by date and accounts are known.
+
+        Cut when they are first asked for: of ten thousand accounts that takes a second.
+        """
+        return self.leaving_out()
 
 
 class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -194,11 +203,9 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if not folds:
             folds = grouped_folds(outcome, account, seed=self.random_state)
         few = churners < _MANY_CHURNERS
-        left_out: list[InnerFold] = []
+        parts = 0
         if timeline is not None and groups is not None and self.kind_ != "logistic":
-            left_out = grouped_folds(outcome, account, folds=_LEFT_OUT, seed=self.random_state)
-            if not few:
-                left_out = left_out[: _LEFT_OUT // 2 if churners < _ONE_PART_CHURNERS else 1]
+            parts = _LEFT_OUT if few else _LEFT_OUT // 2 if churners < _ONE_PART_CHURNERS else 1
         steps = 1 if few else 2 if churners < _ONE_PART_CHURNERS or len(outcome) < _MANY_ROWS else 3
         recipe = Recipe(
             kind=self.kind_,
@@ -210,7 +217,8 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             expected=tuple(self.expected) if self.expected is not None and few else None,
             directions=tuple(self.directions) if self.directions is not None else None,
         )
-        return Plan(matrix, outcome, folds, recipe, timeline, weights, left_out)
+        leaving_out = partial(_left_out, outcome, account, parts, self.random_state)
+        return Plan(matrix, outcome, folds, recipe, timeline, weights, leaving_out)
 
     def fit(
         self,
@@ -322,3 +330,8 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         tags.classifier_tags.multi_class = False
         tags.input_tags.allow_nan = True
         return tags
+
+
+def _left_out(outcome: Array, account: npt.NDArray[Any], parts: int, seed: int) -> list[InnerFold]:
+    """Return the first so many of the parts that the accounts are cut into."""
+    return grouped_folds(outcome, account, folds=_LEFT_OUT, seed=seed)[:parts] if parts else []

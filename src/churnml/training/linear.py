@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from churnml.parallel import side_by_side
 from churnml.training.design import Layout, codes_of, design_of
 from churnml.training.logistic import LogisticProblem
 
@@ -82,10 +84,11 @@ class Linear:
 
     def log_odds(self, X: Array) -> Array:
         """Return the log-odds of each row."""
-        total = np.empty(len(X))
-        for at in range(0, len(X), _CHUNK_ROWS):
-            total[at : at + _CHUNK_ROWS] = self.contributions(X[at : at + _CHUNK_ROWS]).sum(axis=1)
-        return total
+        chunks = [X[at : at + _CHUNK_ROWS] for at in range(0, max(len(X), 1), _CHUNK_ROWS)]
+        return np.concatenate(side_by_side([partial(self._summed, chunk) for chunk in chunks]))
+
+    def _summed(self, X: Array) -> Array:
+        return np.asarray(self.contributions(X).sum(axis=1))
 
     def as_dict(self) -> dict[str, Any]:
         """Return the regression as JSON-ready data."""

@@ -132,7 +132,7 @@ class Silences:
             usable = (closes <= seen) & ~(ended < opens)
             wanted = thinned(frame, asked, usable, most_rows, _NUMBERS_AHEAD)
             lost = (ended < closes).astype(np.float64)
-            stacks.append(stack_of(frame, asked, lost, np.ones(len(lost))).taken(wanted))
+            stacks.append(stack_of(frame, asked, wanted, lost, np.ones(len(lost))))
         return stacks[0], stacks[1]
 
     @property

@@ -189,7 +189,7 @@ def decision_stack(frame: pd.DataFrame, late_days: int, most_rows: int) -> Stack
     there = np.where(at >= 0, asked.place <= at, ~(ended <= asked.day))
     wanted = thinned(frame, asked, known & there, most_rows)
     lost = (asked.place == at).astype(np.float64)
-    return stack_of(frame, asked, lost, np.ones(len(lost))).taken(wanted)
+    return stack_of(frame, asked, wanted, lost, np.ones(len(lost)))
 
 
 def month_stack(frame: pd.DataFrame, late_days: int, most_rows: int) -> Stack:
@@ -210,7 +210,7 @@ def month_stack(frame: pd.DataFrame, late_days: int, most_rows: int) -> Stack:
     # Who is lost at a decision in mid-month was in danger of leaving before it for a part of the month only.
     lived = np.where(at_decision & (ended < closes), (ended - asked.day) / MONTH_DAYS, 1.0)
     wanted = thinned(frame, asked, known & there & (lived > 0), most_rows)
-    return stack_of(frame, asked, lost.astype(np.float64), lived).taken(wanted)
+    return stack_of(frame, asked, wanted, lost.astype(np.float64), lived)
 
 
 def ended_at_decisions(frame: pd.DataFrame, late_days: int) -> pd.DataFrame:
@@ -241,11 +241,12 @@ def _ended_at(frame: pd.DataFrame, late_days: int) -> Index:
     return np.where(near, nearest, -1).astype(np.intp)
 
 
-def stack_of(frame: pd.DataFrame, asked: Asked, lost: Array, weight: Array) -> Stack:
-    """Return questions with their answers; each falls due in the calendar month of the day that it is about."""
+def stack_of(frame: pd.DataFrame, asked: Asked, wanted: npt.NDArray[np.bool_], lost: Array, weight: Array) -> Stack:
+    """Return the wanted ones of some questions; each falls due in the calendar month of the day that it is about."""
+    asked = asked.taken(wanted)
     as_of = frame["as_of"].to_numpy().astype("datetime64[D]")[asked.row]
     due = (as_of + asked.day.astype("timedelta64[D]")).astype("datetime64[M]").astype("datetime64[D]")
-    return Stack(asked, lost, weight, due)
+    return Stack(asked, lost[wanted], weight[wanted], due)
 
 
 def thinned(
