@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,8 +13,6 @@ __all__ = ["give_back", "held", "release", "share_arena"]
 
 _LARGE_BYTES = 1_000_000_000
 """A process that has never held so much has nothing that is worth a look at all of its objects."""
-
-
 _M_ARENA_MAX = -8
 """The parameter's number in glibc's ``malloc.h``."""
 
@@ -21,14 +20,17 @@ _M_ARENA_MAX = -8
 def share_arena() -> None:
     """Have all threads that begin from now on take their memory from one arena (glibc's `mallopt`).
 
-    Each would else get one of its own, and what has become free at the end of such an arena never goes back to the
-    system: a training on many threads would keep hundreds of megabytes of matrices that nobody needs any more.
+    Each would get one of its own otherwise, and what has become free at the end of such an arena never goes back to the
+    system: a training on many threads would keep hundreds of megabytes of matrices that nobody needs any more. It holds
+    for the whole process and its life; where ``MALLOC_ARENA_MAX`` says something else, nothing is done.
 
     Examples
     --------
     >>> share_arena()
     """
-    if sys.platform == "linux" and (option := getattr(ctypes.CDLL(None), "mallopt", None)) is not None:
+    if sys.platform != "linux" or "MALLOC_ARENA_MAX" in os.environ:
+        return
+    if (option := getattr(ctypes.CDLL(None), "mallopt", None)) is not None:  # musl has none
         option(_M_ARENA_MAX, 1)
 
 

@@ -1,4 +1,4 @@
-"""Independent work on as many threads as there are cores: LightGBM, NumPy and BLAS release Python's lock meanwhile."""
+"""Independent work on several threads: LightGBM, NumPy and BLAS release Python's lock meanwhile."""
 
 from __future__ import annotations
 
@@ -24,7 +24,12 @@ def side_by_side(jobs: Sequence[Callable[[], Result]]) -> list[Result]:
     if len(jobs) == 1:  # as for a request to the service: no thread is worth it
         return [jobs[0]()]
     with ThreadPoolExecutor(max_workers=max(min(len(jobs), os.cpu_count() or 1), 1)) as pool:
-        return [future.result() for future in [pool.submit(job) for job in jobs]]
+        futures = [pool.submit(job) for job in jobs]
+        try:
+            return [future.result() for future in futures]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)  # what has not begun need not any more
+            raise
 
 
 def both(first: Callable[[], Result], second: Callable[[], Other]) -> tuple[Result, Other]:

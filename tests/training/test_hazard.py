@@ -221,6 +221,16 @@ def test_what_raises_the_risk_at_the_renewal(mixed: pd.DataFrame, fitted: Hazard
     assert fitted.renewal_contributions(none).isna().all(axis=None)
 
 
+def test_what_raises_the_risk_is_told_of_one_account_and_of_none_by_trees_too(mixed: pd.DataFrame) -> None:
+    model, rows = _trees(), mixed.head(3).assign(next_decision_days=[20.0, 200.0, np.nan])
+    every = model.renewal_contributions(rows)
+    for place in range(3):
+        one = model.renewal_contributions(rows.iloc[[place]])
+        np.testing.assert_allclose(one.to_numpy(), every.iloc[[place]].to_numpy())
+    assert every.iloc[2].isna().all()
+    assert every.iloc[:2].notna().all(axis=None)
+
+
 def test_a_model_kept_as_text_says_the_same(mixed: pd.DataFrame, fitted: HazardModel, forecast: Forecast) -> None:
     for one, told in ((fitted, forecast), (_trees(), None)):
         files = one.to_files()

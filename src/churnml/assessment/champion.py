@@ -13,6 +13,7 @@ from churnml.config import DisplayConfig, FeatureConfig, SurvivalConfig
 from churnml.config.needs import ChampionSections
 from churnml.errors import BundleError
 from churnml.explain import ChangedFacts, ExplainReference, Explanation, explanations_of
+from churnml.explain.batch import row_parts
 from churnml.health import HealthScale, HealthVerdict, Reading, compositions, score_health
 from churnml.language import Text
 from churnml.registry import Bundle, load_champion
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Champion"]
 
-_ROWS_AT_ONCE = 8192
 _DECISIONS = ("next_decision_days", "contract_days")
 
 
@@ -232,10 +232,8 @@ class Champion:
             level=self.money.level,
             drivers=[
                 driver
-                for at in range(0, len(frame), _ROWS_AT_ONCE)
-                for driver in renewal_drivers(
-                    hazard.renewal_contributions(frame.iloc[at : at + _ROWS_AT_ONCE]), self.model.features
-                )
+                for part in row_parts(len(frame))
+                for driver in renewal_drivers(hazard.renewal_contributions(frame.iloc[part]), self.model.features)
             ],
         )
 

@@ -216,6 +216,8 @@ def judge(
             learned=name not in rules,
         )
 
+    draws = clustered_bootstrap(groups, _REPEATS, seed)
+
     def gains_over(name: str) -> Gains:
         p = scores[name]
         return Gains(
@@ -224,7 +226,6 @@ def judge(
             log_loss=-paired_gain(log_loss, outcome, scores["model"], p, draws),
         )
 
-    draws = clustered_bootstrap(groups, _REPEATS, seed)
     rivals = [name for name in scores if name != "model"]
     judged = side_by_side([partial(candidate, name) for name in scores])
     candidates = dict(zip(scores, judged, strict=True))

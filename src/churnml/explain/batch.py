@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from importlib.util import find_spec
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,14 +22,15 @@ from churnml.explain.contract import Explainable
 if TYPE_CHECKING:
     import lightgbm as lgb
 
-__all__ = ["batch_contributions", "fast_contributions", "frame_contributions"]
+__all__ = ["batch_contributions", "fast_contributions", "frame_contributions", "row_parts"]
 
 Array = npt.NDArray[np.float64]
 
 _WORTH_IT = 60_000
 """Rows × leaves of a tree from which reading the leaf patterns pays."""
 
-_ROWS_AT_ONCE = 8192
+_ROWS_AT_ONCE = 16_384
+"""So many rows of the smallest trees are worth the leaf patterns."""
 _SAMPLE = 16
 _TOLERANCE = 1e-4
 _LEAVES = re.compile(r"^num_leaves=(\d+)$", re.MULTILINE)
@@ -70,13 +71,28 @@ def frame_contributions(model: Explainable, frame: pd.DataFrame) -> Array:
     frame : DataFrame
         With the model's features.
     """
-    if len(frame) <= _ROWS_AT_ONCE:
+    first, *others = row_parts(len(frame))
+    if not others:
         return batch_contributions(model, model.matrix(frame))
     out = np.empty((len(frame), len(model.features) + 1))
-    for at in range(0, len(frame), _ROWS_AT_ONCE):
-        part = slice(at, at + _ROWS_AT_ONCE)
+    for part in (first, *others):
         out[part] = batch_contributions(model, model.matrix(frame.iloc[part]))
     return out
+
+
+def row_parts(rows: int) -> list[slice]:
+    """Return parts of so many rows to be looked at one after the other: evenly large, none small beside others.
+
+    Examples
+    --------
+    >>> row_parts(100)
+    [slice(0, 100, None)]
+    >>> [part.stop - part.start for part in row_parts(50_000)]
+    [16666, 16667, 16667]
+    """
+    count = max(rows // _ROWS_AT_ONCE, 1)
+    ends = [rows * number // count for number in range(count + 1)]
+    return [slice(start, end) for start, end in pairwise(ends)]
 
 
 def fast_contributions(boosters: Sequence[lgb.Booster], X: Array) -> Array:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from churnml.config import DisplayConfig
-from churnml.explain.batch import frame_contributions
+from churnml.explain.batch import frame_contributions, row_parts
 from churnml.explain.contract import Explainable
 from churnml.explain.drivers import DriverBuilder
 from churnml.explain.facts import change_fact
@@ -20,7 +20,6 @@ from churnml.language import Text
 
 __all__ = ["ChangedFacts"]
 
-_ROWS_AT_ONCE = 8192
 _TELLING = 0.1
 """Log-odds by which a topic must have moved to be told."""
 
@@ -118,8 +117,7 @@ def _steps(
 ) -> npt.NDArray[np.float64]:
     """Return what each column's contribution moved by, of the rows of `now`, since those of `then`; 0 of the others."""
     steps = np.zeros((len(now), len(model.features)))
-    for start in range(0, len(rows), _ROWS_AT_ONCE):
-        part = slice(start, start + _ROWS_AT_ONCE)
+    for part in row_parts(len(rows)):
         after, before = (frame_contributions(model, own) for own in (now.iloc[rows[part]], then.iloc[at[part]]))
         steps[rows[part]] = after[:, :-1] - before[:, :-1]
     return steps

@@ -36,10 +36,12 @@ def filled_frames(
     fillings = [_Filling(spine, place, feature_set) for spine, place in zip(spines, places, strict=True)]
     for at, spec in enumerate(feature_set, 1):
         values = made.pop(spec.name)
-        for filling in fillings:
-            if spec.categorical:
-                filling.add_words(spec.name, pd.Series(pd.Categorical(values)))
-            else:
+        if spec.categorical:
+            words = pd.Series(pd.Categorical(values))
+            for filling in fillings:
+                filling.add_words(spec.name, words)
+        else:
+            for filling in fillings:
                 filling.add_numbers(values)
         if at % _COLUMNS_AT_ONCE == 0:
             del values

@@ -23,6 +23,7 @@ _MOST_DISTINCT = 2_000_000
 _MOST_CHANGED = 16
 """So many texts that cleaning changes are written into the SQL, each with what becomes of it."""
 
+_DISTINCT = "texts:distinct"
 _ENOUGH_ROWS = 20_000
 """Where every row is looked at and cleaning changes so many, it changes too many."""
 
@@ -104,6 +105,8 @@ def texts_of(
         }
     except duckdb.Error:  # whoever reads the rows tells what is wrong with them
         return {}
+    finally:
+        db.execute(f"DROP TABLE IF EXISTS {identifier(_DISTINCT)}")
 
 
 def _texts(
@@ -111,7 +114,7 @@ def _texts(
 ) -> Texts:
     values, most = f'SELECT {text} AS "raw:v" FROM {raw.relation}', _ENOUGH_ROWS
     if distinct <= _MOST_DISTINCT:
-        values, most = held(db, "texts:distinct", f"{values} GROUP BY 1"), _MOST_CHANGED + 1
+        values, most = held(db, _DISTINCT, f"{values} GROUP BY 1"), _MOST_CHANGED + 1
     if column.dtype in ("date", "timestamp") and source.format is None:
         is_plain = is_plain_time(identifier("raw:v"), source.timezone)
         row = db.execute(f"SELECT bool_and({is_plain}) FROM ({values})").fetchone()

@@ -16,7 +16,8 @@ def one_blas_thread() -> AbstractContextManager[Any]:
     """Hold BLAS to one thread in a block.
 
     The last digits of a product depend on how many threads there are, so this also keeps results the same on every
-    machine. L-BFGS-B calls BLAS on vectors of a few numbers, for which waking a thread takes longer than the work.
+    machine. Who runs several threads holds it around them: each would set the number back while another is at work.
+    L-BFGS-B calls BLAS on vectors of a few numbers, for which waking a thread takes longer than the work.
 
     Examples
     --------

@@ -243,6 +243,8 @@ class Trees:
 
     def _mean(self, X: Array, *, pred_contrib: bool = False) -> Array:
         rows = np.ascontiguousarray(X, dtype=np.float64)
+        if pred_contrib and not len(rows):  # LightGBM divides by their number
+            return np.zeros((0, rows.shape[1] + 1))
         total: Array = sum(
             (
                 booster.predict(rows, raw_score=True, pred_contrib=pred_contrib, num_threads=1)
