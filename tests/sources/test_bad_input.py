@@ -318,9 +318,10 @@ def test_the_reading_of_a_japanese_export_is_shown(raw):
     assert "line 2" in (error.got or "")
 
 
-def test_a_wrong_encoding_in_the_config(raw):
-    raw.write("accounts.csv", "account_id,name\na,é漢\n".encode(), encoding="ascii")
-    refused(raw, "CHK002", remedy="encoding")
+@pytest.mark.parametrize(("encoding", "got"), [("ascii", "0xc3"), ("utf-16", "0x61"), ("utf-32", "0x61")])
+def test_a_wrong_encoding_in_the_config(raw, encoding, got):
+    raw.write("accounts.csv", "account_id,name\na,é漢\n".encode(), encoding=encoding)
+    assert refused(raw, "CHK002", remedy="encoding").got == got
 
 
 def test_byte_order_mark_semicolons_and_carriage_returns(raw, rows):

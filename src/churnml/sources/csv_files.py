@@ -340,14 +340,15 @@ def _rewritten(file: Path, target: Path, encoding: str, where: str) -> Path:
                 held = "\r" if text.endswith("\r") else ""
                 out.write(_one_line_end(text.removesuffix("\r") if held else text))
             out.write(_one_line_end(held + decoder.decode(b"", final=True)))
-        except UnicodeDecodeError as error:
+        except UnicodeError as error:
             if ends in ("utf-8", "utf-8-sig"):
                 raise _wrong_encoding(file, where) from None
+            at_fault = error.object[error.start :] if isinstance(error, UnicodeDecodeError) else chunk
             raise problem(
                 "CHK002",
                 Text.of("data-not_in_encoding", file=file.name, encoding=encoding),
                 where=where,
-                got=f"0x{error.object[error.start]:02x}",
+                got=f"0x{at_fault[:1].hex()}",  # where UTF-16 lacks its mark, at the file's first byte
             ) from error
     return target
 
