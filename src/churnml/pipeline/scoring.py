@@ -128,7 +128,7 @@ def score(
                     made_of = composed(config, tables, champion, now, judged, risks, store)
                 publish(config, loaded, champion, judged, now, made_of, table, documents, curves, as_of, scored_at)
                 del risks, made_of
-    # Of what was written the store and the files have the rest.
+    # What else was made of the accounts stands in the store and in files now.
     lifetimes = judged.lifetimes
     del explained, judged
     if churn and published is None:
