@@ -71,11 +71,11 @@ def frame_contributions(model: Explainable, frame: pd.DataFrame) -> Array:
     frame : DataFrame
         With the model's features.
     """
-    first, *others = row_parts(len(frame))
-    if not others:
+    parts = row_parts(len(frame))
+    if len(parts) < 2:
         return batch_contributions(model, model.matrix(frame))
     out = np.empty((len(frame), len(model.features) + 1))
-    for part in (first, *others):
+    for part in parts:
         out[part] = batch_contributions(model, model.matrix(frame.iloc[part]))
     return out
 
@@ -85,11 +85,15 @@ def row_parts(rows: int) -> list[slice]:
 
     Examples
     --------
+    >>> row_parts(0)
+    []
     >>> row_parts(100)
     [slice(0, 100, None)]
     >>> [part.stop - part.start for part in row_parts(50_000)]
     [16666, 16667, 16667]
     """
+    if not rows:
+        return []
     count = max(rows // _ROWS_AT_ONCE, 1)
     ends = [rows * number // count for number in range(count + 1)]
     return [slice(start, end) for start, end in pairwise(ends)]

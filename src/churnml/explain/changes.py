@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from churnml.config import DisplayConfig
-from churnml.explain.batch import frame_contributions, row_parts
+from churnml.explain.batch import batch_contributions, row_parts
 from churnml.explain.contract import Explainable
 from churnml.explain.drivers import DriverBuilder
 from churnml.explain.facts import change_fact
@@ -118,6 +118,7 @@ def _steps(
     """Return what each column's contribution moved by, of the rows of `now`, since those of `then`; 0 of the others."""
     steps = np.zeros((len(now), len(model.features)))
     for part in row_parts(len(rows)):
-        after, before = (frame_contributions(model, own) for own in (now.iloc[rows[part]], then.iloc[at[part]]))
+        frames = now.iloc[rows[part]], then.iloc[at[part]]
+        after, before = (batch_contributions(model, model.matrix(frame)) for frame in frames)
         steps[rows[part]] = after[:, :-1] - before[:, :-1]
     return steps
